@@ -44,7 +44,7 @@ const mapsOfOwnCode = {
  * loaded.) Not where a default import needs the real module of Node; of those, only TLS is worth waiting with.
  */
 const LAZY =
-  /\b([\w$]+) = (?:\/\*.{1,20}\*\/ )?(require\("(?:\.\/(?!rolldown-runtime)|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|stream|timers|tls|url|zlib)\b)[^"]*"\)|[\w$.]+\([\w$.]+\(\), 1\)|(?<=import_\w+ = )[\w$.]+\(\))/g;
+  /\b([\w$]+) = (?:\/\*.{1,20}\*\/ )?(require\("(?:\.\/(?!rolldown-runtime)|node:(?:child_process|crypto|dns|fs\/promises|https?|net|os|readline|stream|timers|tls|url|v8|zlib)\b)[^"]*"\)|[\w$.]+\([\w$.]+\(\), 1\)|(?<=import_\w+ = )[\w$.]+\(\))/g;
 const TLS = /\b(\w+) = (require\("node:https"\));\s*\1 = ([\w$.]+)\(\1, 1\);/g;
 const lazyRequires = {
   name: 'lazy-requires',

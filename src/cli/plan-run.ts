@@ -48,7 +48,7 @@ export const EMPTY_PLAN: RunPlan = { jobs: [], invalid: [], problems: [], warnin
 /** Disks and the service, not processors, are waited for. */
 const LOOKS_AT_ONCE = 8;
 const LARGE_RUN_JOBS = 1_000;
-/** The heap may otherwise grow to four times what lives in it. */
+/** In a long run memory is worth more than the collector's time: by itself the heap grows to four times what lives in it. */
 const SMALL_HEAP = '--heap-growing-percent=20';
 
 /**
@@ -66,7 +66,6 @@ export async function planRun(frame: Frame, { files, options, shard, takes }: Ru
     problems: distinctProblems(problems),
   });
   const reading = takes ?? (await readJobFiles(files, { cwd, maxJobs: options.maxJobs }));
-  // In a long run memory is worth more than the time of the garbage collector.
   if (options.dryRun !== true && reading.jobs.length > LARGE_RUN_JOBS) setFlagsFromString(SMALL_HEAP);
   const folders = createFolderIndex();
   // A configured output whose name only the finished task knows can't be found again: it is for single commands.
