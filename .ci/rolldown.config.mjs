@@ -106,11 +106,11 @@ const CHUNKS = [
   ['base', 'src/main.ts'],
   ['status', 'src/cli/status.ts'],
   ['zod', 'node_modules/zod/mini/index.js'],
-  ['frame', 'src/cli/frame.ts'],
+  ['frame', 'src/cli/frame.ts', 'src/cli/records.ts'],
   ['generate', 'src/cli/generate.ts'],
   ['record', 'src/task/record.ts', 'src/task/sidecar.ts', 'src/task/spending.ts', 'src/platform/lock.ts'],
+  ['documents', 'src/ui/documents.ts', 'src/ui/tasks.ts', 'src/report/run-report.ts'],
   ['run', 'src/cli/run-jobs.ts', 'src/ui/summary.ts'],
-  ['documents', 'src/ui/documents.ts', 'src/report/run-report.ts'],
   ['errors', 'src/ui/errors.ts', 'src/ui/table.ts', 'src/request/public-url.ts', 'src/platform/read-file.ts'],
   [
     'service',
@@ -136,7 +136,6 @@ const CHUNKS = [
   ['sandbox', 'src/sandbox/start-sandbox.ts'],
   ['addresses', 'node_modules/ipaddr.js/lib/ipaddr.js'],
   ['globs', 'node_modules/picomatch/index.js'],
-  ['names', 'node_modules/filenamify/filenamify.js'],
   ['widths', 'node_modules/fast-string-width/dist/index.js'],
   ['spelling', 'node_modules/fastest-levenshtein/mod.js'],
 ];
