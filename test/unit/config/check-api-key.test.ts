@@ -4,8 +4,11 @@ import { checkApiKey, maskSecret } from '../../../src/config/api-key.ts';
 describe('checkApiKey', () => {
   it.each([
     ['sk-canary\nsk-canary', 'line break'],
+    ['sk-canary\r\n\r\nx', 'line break'],
     ['sk canary', 'white space'],
+    ['sk\tcanary', 'white space'],
     ['sk-canary\u00e9', 'printable ASCII'],
+    ['sk-canary\u200b', 'printable ASCII'],
     ['sk-canary\u0000', 'printable ASCII'],
     ['Bearer sk-canary', 'give the key alone'],
     ['"sk-canary"', 'in quotes'],

@@ -19,3 +19,12 @@ test('an abort ends a sleep at once with the reason of the signal', async () => 
   await expect(sleep).rejects.toBe(reason);
   await expect(createSystemClock().sleep(1, controller.signal)).rejects.toBe(reason);
 });
+
+test('a sleep beyond the limit of timers does not end at once', async () => {
+  const clock = createSystemClock();
+  const stop = new AbortController();
+  const ends = [clock.sleep(2 ** 40, stop.signal), clock.sleep(20)].map((sleep, at) => sleep.then(() => at));
+  expect(await Promise.race(ends)).toBe(1);
+  stop.abort(new Error('over'));
+  await expect(ends[0]).rejects.toThrow('over');
+});
