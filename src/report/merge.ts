@@ -75,18 +75,17 @@ function lastError(runs: readonly RunReport[]): RunReport['error'] {
 /** Shards of the same files that nobody has reported. */
 function findMissingShards(runs: readonly RunReport[]): string[] {
   const here = new Set<string>();
-  const wanted: { readonly key: string; readonly name: string }[] = [];
+  const wanted = new Map<string, string>();
   for (const { folder, files, shard, missing_shards: missing } of runs) {
     const set = JSON.stringify([folder, files]);
     // What a merged report misses may be there by now, under whatever folder.
-    for (const name of missing) wanted.push({ key: name, name });
+    for (const name of missing) wanted.set(name, name);
     if (shard === null) continue;
     const nameOf = (index: number) => `${index}/${shard.count}`;
     here.add(nameOf(shard.index)).add(set + nameOf(shard.index));
-    for (let index = 1; index <= shard.count; index += 1)
-      wanted.push({ key: set + nameOf(index), name: nameOf(index) });
+    for (let index = 1; index <= shard.count; index += 1) wanted.set(set + nameOf(index), nameOf(index));
   }
-  return distinct(wanted.flatMap(({ key, name }) => (here.has(key) ? [] : name)));
+  return distinct([...wanted].flatMap(([key, name]) => (here.has(key) ? [] : name)));
 }
 
 /** The sentence in reports and messages. */

@@ -11,6 +11,7 @@ import { toJsonText } from '../ui/format.ts';
 import {
   JOB_STATES,
   type JobState,
+  MAX_SHARDS,
   PLAN_WORDS,
   type PlanWord,
   REPORT_KIND,
@@ -98,7 +99,7 @@ const reportSchema = z.object({
   stopped: z.boolean().check(z.describe('a signal or --fail-fast ended the run early')),
   folder: lateText('where the names of the job files start: absolute, or from the top of the CI workspace'),
   files: texts,
-  shard: z.nullable(z.object({ index: count, count })),
+  shard: z.nullable(z.object({ index: count, count: count.check(z.maximum(MAX_SHARDS)) })),
   ...all(z.iso.datetime(), 'started_at', 'ended_at'),
   totals: z.object({
     planned: count.check(z.describe('jobs of the files after --only, --skip and --shard')),

@@ -6,6 +6,9 @@ export const SCHEMA_VERSION = 2 as const;
 /** Value of `kind`, by which `evolink report merge` knows a report of a run. */
 export const REPORT_KIND = 'evolink.run-report' as const;
 
+/** Parts that a run may have. */
+export const MAX_SHARDS = 1000;
+
 /** What a plan makes of a job, with what it means. */
 const PLAN = {
   new: 'there is no clip yet: one is submitted',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import picomatch from 'picomatch';
 import { EvolinkError } from '../errors.ts';
 import { quoteCommand } from '../platform/text.ts';
+import { MAX_SHARDS } from '../report/states.ts';
 import { nearest } from '../request/problems.ts';
 
 interface Named {
@@ -51,8 +52,6 @@ export interface Shard {
   readonly index: number;
   readonly count: number;
 }
-
-const MAX_SHARDS = 1000;
 
 /**
  * What the engines that start machines set, from their own documentation: index, what the first machine is called, and

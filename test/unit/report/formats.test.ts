@@ -70,6 +70,7 @@ describe('JSON', () => {
       '{"schema_version":1,"kind":"evolink.run-report","jobs":[{"state":{"toString":1}}]}',
       'its form',
     ],
+    ['shards without end', JSON.stringify({ ...good, shard: { index: 1, count: 1001 } }), 'its form'],
     ['a wrong state', JSON.stringify({ ...good, jobs: [{ ...good.jobs[0], state: 'x' }] }), 'its form'],
   ])('refuses %s', (_name, text, reason) => {
     const read = () => readReport(text, ...source);
