@@ -1,4 +1,4 @@
-export interface FakeClockOptions {
+interface FakeClockOptions {
   /** Sleeps end at once and move the time by their length: for code that only waits. */
   readonly autoAdvance?: boolean;
   /** Answers of `random()`, repeated for ever. Default 0.5. */

@@ -10,7 +10,7 @@ interface MemoryStreamOptions {
   readonly raw?: NodeJS.WritableStream;
 }
 
-export interface MemoryIoOptions {
+interface MemoryIoOptions {
   readonly stdout?: MemoryStreamOptions;
   readonly stderr?: MemoryStreamOptions;
   readonly stdin?: { readonly isTty?: boolean; readonly text?: string };

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { listen } from './serve.ts';
 
 export type RawConnection = ReturnType<typeof connectionOf>;
-export type RawServer = Awaited<ReturnType<typeof startRawServer>>;
+type RawServer = Awaited<ReturnType<typeof startRawServer>>;
 
 const pem = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
 export const TLS_FIXTURE = { cert: pem('cert'), key: pem('key') };

@@ -31,7 +31,7 @@ type RunRigOptions = Partial<SandboxOptions> & { readonly rate?: number };
 
 /** A service and a fresh machine with the program on it. */
 export type Rig = Awaited<ReturnType<typeof createRig>>;
-export type RunRig = Awaited<ReturnType<typeof createRunRig>>;
+type RunRig = Awaited<ReturnType<typeof createRunRig>>;
 
 /** Starts a service without any help against double charges (no idempotency), and a home for the program. */
 export async function createRig({ rate = 20, clipBytes = 24_000, ...options }: RigOptions = {}) {

@@ -1,4 +1,4 @@
-export interface TinyMp4Options {
+interface TinyMp4Options {
   /** Bytes of sample data, at least one a picture. */
   readonly dataBytes?: number;
   readonly widthPx?: number;
