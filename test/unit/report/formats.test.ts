@@ -122,6 +122,18 @@ describe('JUnit', () => {
     );
   });
 
+  it('says in its output what a case came to: task, clip, prompt', () => {
+    expect(junitOf(sampleJob({ warnings: ['w'] }))).toContain(
+      `<system-out>saved, 1.2 MiB, 67.5 credits
+text to video · fast · 8 s · 720p · 16:9 · audio
+task: task-unified-1774857405-abc123
+out/hero 16:9.mp4
+prompt: A macro lens focuses on a green glass frog on a leaf
+warning: w</system-out>`,
+    );
+    expect(junitOf(failedJob({ task_id: null }))).not.toMatch(/task:|\.mp4/);
+  });
+
   it('makes a suite a file, also for a file without jobs, and names a case with its place', () => {
     const files = ['clips.yaml', 'b.yaml', 'empty.yaml'];
     const xml = formatJunitReport(sampleRun([sampleJob(), sampleJob({ file: 'b.yaml' })], { files }), place);
