@@ -140,12 +140,10 @@ export function readListRows(text: string, label: string): Rows {
 }
 
 function toRows(list: unknown, locate: Locate): Rows {
-  const wrong = !Array.isArray(list)
-    ? 'must be a list of rows'
-    : list.length === 0
-      ? 'has no rows'
-      : list.length > MAX_ROWS && TOO_MANY_ROWS;
-  if (!Array.isArray(list) || wrong) return refused({ ...locate([]), message: wrong || '' });
+  const refuse = (message: string): Rows => refused({ ...locate([]), message });
+  if (!Array.isArray(list)) return refuse('must be a list of rows');
+  if (list.length === 0) return refuse('has no rows');
+  if (list.length > MAX_ROWS) return refuse(TOO_MANY_ROWS);
   const problems = list.flatMap((row, index) =>
     rowProblems(row).map((message): Problem => ({ ...locate([index]), message })),
   );
