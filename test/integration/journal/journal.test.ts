@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { camelKeys } from '../../../src/platform/text.ts';
 import { createJournal } from '../../../src/task/journal.ts';
 import { nameOf, newLocalId, type TaskRecord } from '../../../src/task/record.ts';
 import { createFakeClock } from '../../helpers/fake-clock.ts';
+import { sha256 } from '../../helpers/rig.ts';
 import { sampleRecord } from '../../helpers/sample-record.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
@@ -26,10 +26,6 @@ function numbered(number: number, fields: Partial<TaskRecord> = {}): TaskRecord 
     updatedAtMs: createdAtMs,
     ...fields,
   });
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
