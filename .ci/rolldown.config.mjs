@@ -110,6 +110,7 @@ const CHUNKS = [
   ['generate', 'src/cli/generate.ts'],
   ['record', 'src/task/record.ts', 'src/task/sidecar.ts', 'src/task/spending.ts', 'src/platform/lock.ts'],
   ['documents', 'src/ui/documents.ts', 'src/ui/tasks.ts', 'src/report/run-report.ts'],
+  ['csv', 'node_modules/csv-parse/lib/sync.js'],
   ['run', 'src/cli/run-jobs.ts', 'src/ui/summary.ts'],
   ['errors', 'src/ui/errors.ts', 'src/ui/table.ts', 'src/request/public-url.ts', 'src/platform/read-file.ts'],
   [
