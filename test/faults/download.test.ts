@@ -119,11 +119,7 @@ describe('a host that never gets there: exit 9, the command that continues, no s
     ['an error page (F41)', { body: '<html><h1>Gone</h1></html>' }, /a web page instead of a video: "Gone"/],
     ['an XML error document (F41)', { body: XML }, /an XML document instead of a video/],
     ['no length, ended early (F36)', { ...CUT, hasNoLength: true }, /lacks|needs/],
-    [
-      'more bytes than announced (F37)',
-      { announcedExtraBytes: -10 },
-      /sent more bytes than it had announced/,
-    ],
+    ['more bytes than said (F37)', { announcedExtraBytes: -10 }, /sent more bytes than it had announced/],
     ['an unknown coding', { headers: { 'content-encoding': 'zstd' } }, /unknown coding "zstd"/],
     ['500', { status: 500 }, /the host answered 500/],
   ])('%s, each time', async (_, step, reason) => {
